@@ -1,0 +1,90 @@
+"""The history of a plan: every version, who wrote it and why, what it changed; and what became of remarks on it.
+
+Read from the journal and its blobs, which nothing changes afterwards. It shows; it judges nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from missions.control.caller import Caller
+from missions.model import events as ev
+from missions.model.plan_diff import plan_diff
+from missions.store.blobs import plan_of
+from missions.store.journal import JournalReader
+from missions.store.layout import MissionDir
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One version of a plan; ``changes`` is what it changed of the version before, as lines."""
+
+    version: int
+    at: str
+    by: str
+    reason: str | None
+    title: str
+    changes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The JSON form."""
+        return {**self.__dict__, "changes": list(self.changes)}
+
+
+def revisions(directory: MissionDir) -> list[Revision]:
+    """Every version of a mission's plan, oldest first."""
+    load = plan_of(directory)
+    found: list[Revision] = []
+    before = None
+    for record in JournalReader(directory).read_new():
+        if record.type not in (ev.InteractivePlanWritten.type, ev.InteractivePlanRevised.type):
+            continue
+        plan = load(str(record.data["blob"]))
+        found.append(
+            Revision(
+                int(record.data["planVersion"]),
+                record.ts,
+                str(record.data.get("by") or ""),
+                record.data.get("reason"),
+                plan.title,
+                tuple(plan_diff(before, plan)) if before is not None else (),
+            )
+        )
+        before = plan
+    return found
+
+
+def changes(caller: Caller, mission_id: str) -> list[str]:
+    """What the latest version changed of the one before."""
+    known = revisions(caller.store.mission(mission_id))
+    return list(known[-1].changes) if known else []
+
+
+@dataclass
+class Remark:
+    """A comment on the plan; ``answer`` is None while it waits for the planner."""
+
+    id: str
+    path: str
+    text: str
+    by: str
+    at: str
+    answer: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The JSON form."""
+        return dict(self.__dict__)
+
+
+def remarks(caller: Caller, mission_id: str) -> list[Remark]:
+    """Every comment on a mission's plan, oldest first."""
+    found: dict[str, Remark] = {}
+    for record in JournalReader(caller.store.mission(mission_id)).read_new():
+        name = str(record.data.get("commentId"))
+        if record.type == ev.PlanCommentAdded.type:
+            who: dict[str, str] = record.data.get("by") or {}
+            by = " ".join(part for part in (who.get("user"), who.get("face")) if part)
+            found[name] = Remark(name, str(record.data["path"]), str(record.data["text"]), by, record.ts)
+        elif record.type == ev.PlanCommentAnswered.type and name in found:
+            found[name].answer = str(record.data["answer"])
+    return list(found.values())
