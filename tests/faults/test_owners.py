@@ -87,7 +87,7 @@ def test_a_runner_whose_lock_file_was_deleted_is_replaced_and_writes_nothing_mor
 
 
 _REUSE = """
-import os, signal, subprocess, sys
+import os, signal, subprocess, sys, time
 from pathlib import Path
 from missions.model import events as ev
 from missions.store.layout import Store
@@ -105,6 +105,8 @@ if child == 0:
     os.kill(os.getpid(), signal.SIGKILL)
 os.waitpid(child, 0)
 assert read_lock_info(directory).pid == child
+# The kernel tells a process's start in ticks; the numbers of a whole namespace do not come round within one.
+time.sleep(2 / os.sysconf("SC_CLK_TCK"))
 for _ in range(2000):
     Path("/proc/sys/kernel/ns_last_pid").write_text(str(child - 1))
     other = subprocess.Popen(["sleep", "600"])
