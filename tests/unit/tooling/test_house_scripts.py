@@ -93,6 +93,52 @@ def test_the_closing_line_sums_the_reports_and_refuses_an_empty_run(
     assert (done.stdout.strip(), done.returncode) == (line, code)
 
 
+def test_what_passed_only_in_its_second_run_is_told_apart_and_what_failed_twice_stays_failed(
+    tmp_path: Path,
+) -> None:
+    reports = {
+        "a.xml": 'tests="9" failures="2" errors="1"',
+        "a.again.xml": 'tests="2" failures="1"',
+        "b.xml": 'tests="1"',
+    }
+    for name, attributes in reports.items():
+        (tmp_path / name).write_text(f"<testsuites><testsuite {attributes}/></testsuites>", encoding="utf-8")
+    done = run(sys.executable, str(SCRIPTS / "closing_line.py"), str(tmp_path))
+    assert done.stdout == "9 passed, 1 failed, 0 skipped; 1 of them passed only in a second run, alone\n"
+
+
+def test_the_tests_to_run_a_second_time_are_those_that_failed_in_the_report_of_the_first(
+    tmp_path: Path,
+) -> None:
+    tests = tmp_path / "test_some.py"
+    tests.write_text(
+        """import pytest
+def test_good(): pass
+@pytest.mark.parametrize("word", ["a b", "c"])
+def test_bad(word): assert word == "c"
+@pytest.fixture
+def broken():
+    yield
+    raise OSError("at its end")
+def test_end(broken): assert False
+""",
+        encoding="utf-8",
+    )
+    report = tmp_path / "report.xml"
+    pytest_run = (
+        sys.executable,
+        "-m",
+        "pytest",
+        f"--rootdir={tmp_path}",
+        "-o",
+        "junit_family=xunit1",
+        str(tests),
+    )
+    assert run(*pytest_run, f"--junit-xml={report}").returncode == 1
+    done = run(sys.executable, str(SCRIPTS / "failed_tests.py"), str(report))
+    assert done.stdout.splitlines() == ["test_some.py::test_bad[a b]", "test_some.py::test_end"]
+
+
 def test_the_first_part_that_fails_ends_the_command_and_the_times_are_still_shown(tmp_path: Path) -> None:
     script = tmp_path / "parts"
     script.write_text(
