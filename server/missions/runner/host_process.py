@@ -2,13 +2,14 @@
 
 Double fork and a session of its own, so that it is no descendant of the server (``reference/real-editors.md``, E: nothing
 else survives the clients' tree kill). Credentials travel through a pipe, never on a command line. It only starts the process and
-waits until it owns the mission or has failed; it never runs a unit.
+waits until it owns the mission, has failed or is dead; it never runs a unit.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import subprocess
 import sys
 import time
@@ -45,12 +46,14 @@ def start_daemon(
     """Start ``missions run <id> --headless --hosted`` as a daemon; returns the pid of the process that owns the mission.
 
     Returns once the daemon holds the lock or has already ended well; raises ``internal`` with the end of its log if it ended
-    without taking the mission. ``environment`` adds to this process's.
+    or died without taking the mission. ``environment`` adds to this process's.
     """
     make_dir(store.root / "logs", "file")
     path = log_file(store, mission_id)
     env = {**os.environ, **(environment or {}), "MISSIONS_HOME": str(store.root)}
     arguments = ["-P", "-m", "missions", "run", mission_id, "--headless", "--hosted"]
+    # The daemon holds the writing end and never writes: when the reading end is at its end, it is dead.
+    living, dying = os.pipe()
     reader = writer = -1
     if credentials is not None and credentials.value:
         reader, writer = os.pipe()
@@ -68,23 +71,30 @@ def start_daemon(
                 env=env,
                 cwd=store.root,
                 close_fds=True,
-                pass_fds=(reader,) if reader >= 0 else (),
+                pass_fds=(dying, reader) if reader >= 0 else (dying,),
             )
+        os.close(dying)
+        dying = -1
         launcher.wait(timeout=_DEADLINE)
         if writer >= 0 and credentials is not None:
             os.write(writer, hand_over(credentials))
+            os.close(writer)  # the daemon reads to the end
+            writer = -1
+        return _await_owner(store, mission_id, path, size, living, begun)
     finally:
-        for descriptor in (reader, writer):
+        for descriptor in (reader, writer, living, dying):
             if descriptor >= 0:
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
-    return _await_owner(store, mission_id, path, size, begun)
 
 
-def _await_owner(store: Store, mission_id: str, log: Path, size: int, begun: float) -> int:
-    """Wait for the daemon to take the mission, or for the line with which it says how it ended."""
+def _await_owner(store: Store, mission_id: str, log: Path, size: int, living: int, begun: float) -> int:
+    """Wait for the daemon to take the mission, for the line with which it says how it ended, or for its death."""
     directory = store.mission(mission_id)
+    death = select.poll()
+    death.register(living)
     while time.monotonic() - begun < _DEADLINE:
+        dead = bool(death.poll(0))
         owner = holder(directory)
         if owner is not None:
             return owner.pid
@@ -97,6 +107,11 @@ def _await_owner(store: Store, mission_id: str, log: Path, size: int, begun: flo
                 "internal",
                 f"The runner ended at once: {rest.splitlines()[0] if rest else status}.",
                 f"Its log is {log}.",
+            )
+        if dead:
+            last = next((line for line in reversed(said.splitlines()) if line.strip()), "it said nothing")
+            raise MissionError(
+                "internal", f"The runner died before it took the mission: {last}.", f"Its log is {log}."
             )
         time.sleep(0.02)
     raise MissionError(
