@@ -424,13 +424,9 @@ class Sandbox:
         if self._channel is not None:
             self._channel.close()
         process = self._process
-        if process is not None and process.returncode is None:
-            end = time.monotonic() + 5.0
-            while process.poll() is None:
-                if time.monotonic() > end:
-                    process.kill()
-                    process.wait()
-                await asyncio.sleep(0.005)
+        if process is not None and process.returncode is None and not await _ended(process, 5.0):
+            process.kill()
+            process.wait()
         for job in self._jobs.values():
             job.output.close()
             job.ended.set()
@@ -444,6 +440,27 @@ class Sandbox:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
+
+
+async def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait for the end of a process that was asked to go; false if the time runs out before."""
+    end = time.monotonic() + seconds
+    # Where the system has no such descriptor, or none is left, it is looked at now and then.
+    with contextlib.suppress(OSError, AttributeError):
+        descriptor, gone = os.pidfd_open(process.pid), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            loop.add_reader(descriptor, gone.set)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(gone.wait(), seconds)
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+    while process.poll() is None:
+        if time.monotonic() > end:
+            return False
+        await asyncio.sleep(0.005)
+    return True
 
 
 def _program() -> int | None:
