@@ -37,6 +37,9 @@ def test_completion_offers_words_and_ids_but_never_starts_the_server(
     assert offered == ["repair", "rerun-validation", "restart", "restore", "resume", "retry", "review"]
     assert completed("Missions rerun-validation M1 ") == ["scrutiny", "user-testing"]
     assert completed("Missions skip ") == []
+    assert completed("Missions new t") == ["template="]
+    assert completed("Missions budget unit") == ["unitUsd=", "unitMinutes=", "unitTurns="]
+    assert completed("Missions rerun-validation M1 mode=u") == ["mode=user-testing"]
     assert servers(world) == []
     vim.command("Missions status")
     until(lambda: "Put the pieces" in vim.text(), 20, "the status")
@@ -47,6 +50,8 @@ def test_completion_offers_words_and_ids_but_never_starts_the_server(
         (f"rerun-validation {mission} ", ["M1"]),
         ("pause mission-", [mission]),
         ("pause --", ["--now"]),
+        ("new template=mig", ["template=migration"]),
+        ("retry feature=", ["feature=F1", "feature=F2"]),
     ):
         until(lambda line=line, expected=expected: completed(f"Missions {line}") == expected, 30, line)
     models = until(lambda: completed("Missions models worker claude"), 30, "the models")

@@ -2,7 +2,7 @@
 
 local M = {}
 
----@alias missions.IdKind "mission"|"milestone"|"feature"|"run"|"decision"|"defect"|"role"|"model"
+---@alias missions.IdKind "mission"|"milestone"|"feature"|"run"|"decision"|"defect"|"role"|"model"|"template"
 
 ---@class missions.Argument
 ---@field name string Field of the argument object.
@@ -16,7 +16,7 @@ local M = {}
 ---@param arguments missions.Argument[]
 ---@param name string As typed; `base-version` and `baseVersion` are the same.
 ---@return missions.Argument?
-local function named(arguments, name)
+function M.named(arguments, name)
   local wanted = name:gsub("%-(%l)", string.upper)
   for _, argument in ipairs(arguments) do
     if argument.name == wanted then
@@ -94,11 +94,11 @@ function M.parse(arguments, words)
 
   for _, word in ipairs(words) do
     local key, given = word:match("^%-?%-?(%a[%w-]*)=(.*)$")
-    local keyed = key and named(arguments, key)
+    local keyed = key and M.named(arguments, key)
     local flag = word:match("^%-%-(%a[%w-]*)$")
     -- Where free text is allowed, a flag must look like one: "adopt" may be the first word of a reason.
     flag = flag or (not has_text and word:match("^%a[%w-]*$")) or nil
-    local flagged = flag and named(arguments, flag)
+    local flagged = flag and M.named(arguments, flag)
     local problem
     if keyed then
       problem = put(keyed, given)
@@ -161,6 +161,22 @@ function M.candidates(arguments, words)
     end
   end
   return candidates, asked
+end
+
+--- The `name=` that the word being typed may become; none before its first letter, as there would be many.
+---@param arguments missions.Argument[]
+---@param words string[] Those before it.
+---@param lead string The word so far.
+---@return string[]
+function M.keys(arguments, words, lead)
+  local values = M.parse(arguments, words).values
+  local keys = {}
+  for _, argument in ipairs(arguments) do
+    if lead ~= "" and argument.kind ~= "flag" and not argument.rest and values[argument.name] == nil then
+      keys[#keys + 1] = argument.name .. "="
+    end
+  end
+  return keys
 end
 
 --- The name nearest to a mistyped one, if any is near. Pure.

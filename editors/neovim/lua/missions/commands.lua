@@ -213,6 +213,40 @@ function M.answers(values)
   return {}
 end
 
+--- What an argument may be that is given by its name.
+---@param argument missions.Argument
+---@param lead string
+---@param values table
+---@return string[]
+local function values_of(argument, lead, values)
+  if argument.kind == "choice" then
+    return argument.choices
+  elseif argument.kind == "path" then
+    return vim.fn.getcompletion(lead, "file")
+  elseif vim.tbl_contains({ "text", "number", "flag" }, argument.kind) then
+    return {}
+  end
+  return ids(argument, lead, values)
+end
+
+--- What may stand in the place of the word that is being typed.
+---@param subcommand missions.Subcommand
+---@param words string[] Those before it.
+---@param lead string
+---@param values table
+---@return string[]
+local function words_for(subcommand, words, lead, values)
+  local candidates, asked = arguments.candidates(subcommand.arguments, words)
+  for _, argument in ipairs(asked) do
+    vim.list_extend(candidates, ids(argument, lead, values))
+  end
+  local next_argument = arguments.parse(subcommand.arguments, words).next
+  if next_argument and next_argument.kind == "path" then
+    vim.list_extend(candidates, vim.fn.getcompletion(lead, "file"))
+  end
+  return vim.list_extend(candidates, arguments.keys(subcommand.arguments, words, lead))
+end
+
 --- Completion of `:Missions`.
 ---@param lead string
 ---@param line string
@@ -236,14 +270,13 @@ function M.complete(lead, line, position)
     local words = vim.list_slice(typed, 2)
     local values = arguments.parse(subcommand.arguments, words).values
     values.mission = values.mission or mission_at_cursor(subcommand, values)
-    local asked
-    candidates, asked = arguments.candidates(subcommand.arguments, words)
-    for _, argument in ipairs(asked) do
-      vim.list_extend(candidates, ids(argument, lead, values))
-    end
-    local next_argument = arguments.parse(subcommand.arguments, words).next
-    if next_argument and next_argument.kind == "path" then
-      vim.list_extend(candidates, vim.fn.getcompletion(lead, "file"))
+    local key, value = lead:match("^(%a[%w-]*)=(.*)$")
+    local keyed = key and arguments.named(subcommand.arguments, key)
+    candidates = keyed and values_of(keyed, value, values) or words_for(subcommand, words, lead, values)
+    if keyed then
+      candidates = vim.tbl_map(function(candidate)
+        return ("%s=%s"):format(key, candidate)
+      end, candidates)
     end
   end
   local seen = {}

@@ -27,11 +27,11 @@ local M = {}
 
 -- Planning and talking.
 M.new = {
-  text = "plan a mission in a conversation, or save a plan file (planPath=…)",
+  text = "plan a mission in a conversation, or save a plan file (planPath=…, template=…)",
   arguments = {
     text("goal"),
     { name = "planPath", kind = "path" },
-    { name = "template", kind = "text" },
+    { name = "template", kind = "template" },
     flag("demo"),
   },
   run = function(arguments)
