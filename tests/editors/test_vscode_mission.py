@@ -189,7 +189,10 @@ def test_a_mission_from_the_first_word_to_the_last_in_pictures(
         # A question that only the user can answer: a notification and a card, of which the first answer counts.
         words = window.toast(QUESTION, None, 120)
         assert "One for each line" in words
-        # The orchestrator takes any words, so that the card has a field for them.
+        # The orchestrator takes any words, so that the card has a field for them beside its buttons.
+        expect(window.card(QUESTION).locator("vscode-button")).to_have_text(
+            [ANSWER, "One for each line", "Answer"]
+        )
         window.card(QUESTION).locator("textarea").fill(ANSWER)
         window.answer_card(QUESTION, "Answer")
         window.toast(QUESTION, "One for each line")

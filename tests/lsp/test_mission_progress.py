@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from missions.simulator.scripts import recovery_rule
 from support.engine import plan_of
 from support.lsp_client import Client, connected
 from support.lsp_missions import START, Scene, counted, last, titles, waits
@@ -132,6 +133,29 @@ async def test_a_question_is_told_asked_once_and_taken_back_when_another_face_an
             await one.until(lambda o=one: o.of("$/cancelRequest"), "the question to be taken back")
             assert len(titles(one)) == 1
         assert scene.status == "planned"
+
+
+async def test_a_question_that_takes_any_words_is_told_with_its_options_too(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    choices = [
+        {"id": "ada", "label": "Ada", "consequence": "It is called Ada."},
+        {"id": "bob", "label": "Bob", "consequence": "It is called Bob."},
+    ]
+    asks = recovery_rule("ask-user", when={"attempt": 1}, question="Which name?", options=choices)
+    leaves = recovery_rule("leave-blocked", when={"first": r"\bCleo\b"})
+    async with scene.serving(deviations={"F1": "blocked"}, recovery=[leaves, asks]), scene.client() as client:
+        client.choices = list(START)
+        await client.run("run", deadline=60)
+        [told] = await client.until(lambda: client.of("missions/decision"), "the question", 60)
+        assert (told["question"], told["freeText"]) == ("Which name?", True)
+        assert [(o["id"], o["detail"]) for o in told["options"]] == [
+            ("ada", "It is called Ada."),
+            ("bob", "It is called Bob."),
+        ]
+        await client.run("decide", {"mission": scene.mission, "answer": "Cleo, after all"})
+        closed = await client.until(lambda: client.of("missions/decision")[1:], "the answer")
+        assert (closed[0]["state"], closed[0]["answer"]) == ("answered", "Cleo, after all")
+        await scene.is_now(client, "blocked")
 
 
 async def test_an_answer_pressed_in_the_editor_starts_the_mission_once(tmp_path: Path) -> None:

@@ -272,8 +272,10 @@ export interface DecisionParams {
   readonly state: "opened" | "answered" | "withdrawn";
   /** One or two sentences. */
   readonly question: string;
-  /** Empty when any text is an answer. */
+  /** What can be chosen. */
   readonly options?: readonly DecisionOption[];
+  /** Whether any other text is an answer too. */
+  readonly freeText?: boolean;
   /** When answered. */
   readonly answer?: string;
   /** Face and user that answered. */

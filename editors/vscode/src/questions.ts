@@ -22,6 +22,11 @@ export function notificationLevel(): Level {
 /** The server asks about the decisions of this window's missions right after it has told of them. */
 const SERVER_FIRST_MS = 1000;
 
+/** Missions that newly wait and are told one by one; more than these are one message. */
+const TOLD_APART = 2;
+const NAMED = 20;
+const LOOK = "Open Mission Control";
+
 const WAITS: Readonly<Record<Waiting["kind"], string>> = {
   decision: "asks",
   block: "is blocked",
@@ -106,19 +111,28 @@ export class Questions implements vscode.Disposable {
     const completed = status.counts?.completed ?? 0;
     if (level === "all" && this.completed !== undefined && completed > this.completed) void offer("A mission is complete.");
     this.completed = completed;
-    for (const waiting of status.waiting ?? []) {
-      if (waiting.decision !== undefined || waiting.kind === "lock") continue;
-      if (!this.once(`${waiting.mission} ${waiting.kind} ${waiting.text}`) || level === "none") continue;
-      if (waiting.kind === "provider" && level !== "all") continue;
-      void this.tellWaiting(waiting);
-    }
+    const fresh = (status.waiting ?? []).filter((waiting) => {
+      if (waiting.decision !== undefined || waiting.kind === "lock") return false;
+      if (!this.once(`${waiting.mission} ${waiting.kind} ${waiting.text}`) || level === "none") return false;
+      return waiting.kind !== "provider" || level === "all";
+    });
+    if (fresh.length > TOLD_APART) void this.tellMany(fresh.length);
+    else for (const waiting of fresh) void this.tellWaiting(waiting);
   }
 
   private async tellWaiting(waiting: Waiting): Promise<void> {
-    const [look, chat] = ["Open Mission Control", "Ask in Chat"];
-    const answer = await warn(`${await this.title(waiting.mission)} ${WAITS[waiting.kind]}: ${waiting.text}`, look, chat);
-    if (answer === look) await vscode.commands.executeCommand("missions.ui.control", { mission: waiting.mission });
+    const chat = "Ask in Chat";
+    const answer = await warn(`${await this.title(waiting.mission)} ${WAITS[waiting.kind]}: ${waiting.text}`, LOOK, chat);
+    if (answer === LOOK) await vscode.commands.executeCommand("missions.ui.control", { mission: waiting.mission });
     if (answer === chat) await vscode.commands.executeCommand("missions.ui.chat", { mission: waiting.mission });
+  }
+
+  private async tellMany(count: number): Promise<void> {
+    // The server names so many at most.
+    const many = count < NAMED ? `${count}` : `At least ${NAMED}`;
+    if ((await warn(`${many} missions wait for you. The tree of Mission Control names them.`, LOOK)) === LOOK) {
+      await vscode.commands.executeCommand("missions.control.focus");
+    }
   }
 
   private async title(mission: string): Promise<string> {
@@ -171,7 +185,7 @@ export class Questions implements vscode.Disposable {
   private async tellDecision(decision: DecisionParams): Promise<void> {
     const options = decision.options ?? [];
     // A toast has room for few buttons; with more, or with free text, one button opens the list with what each choice means.
-    const few = options.length > 0 && options.length <= 3;
+    const few = options.length > 0 && options.length <= 3 && !decision.freeText;
     const buttons = few ? options.map((option) => option.label) : ["Answer…"];
     const answer = await warn(decision.question, ...buttons);
     if (answer === undefined) return;
@@ -200,16 +214,19 @@ async function showQuestion(params: ShowMessageRequestParams, titles: readonly s
 }
 
 async function pickAnswer(decision: DecisionParams): Promise<string | undefined> {
+  const inWords = (): Thenable<string | undefined> => vscode.window.showInputBox({ title: decision.question, ignoreFocusOut: true });
   const options = decision.options ?? [];
-  if (options.length === 0) return vscode.window.showInputBox({ title: decision.question, ignoreFocusOut: true });
-  const picked = await vscode.window.showQuickPick(
-    options.map((option) => ({ label: plainLabel(option.label), ...(option.detail ? { detail: plainLabel(option.detail) } : {}), id: option.id })),
-    { title: decision.question, placeHolder: "Choose an answer", ignoreFocusOut: true },
-  );
-  return picked?.id;
+  if (options.length === 0) return inWords();
+  const picks: { label: string; detail?: string; id?: string }[] = options.map((option) => ({
+    label: plainLabel(option.label),
+    ...(option.detail ? { detail: plainLabel(option.detail) } : {}),
+    id: option.id,
+  }));
+  if (decision.freeText) picks.push({ label: "In your own words…" });
+  const picked = await vscode.window.showQuickPick(picks, { title: decision.question, placeHolder: "Choose an answer", ignoreFocusOut: true });
+  return picked !== undefined && picked.id === undefined ? inWords() : picked?.id;
 }
 
 async function offer(text: string): Promise<void> {
-  const look = "Open Mission Control";
-  if ((await inform(text, look)) === look) await vscode.commands.executeCommand("missions.ui.control");
+  if ((await inform(text, LOOK)) === LOOK) await vscode.commands.executeCommand("missions.ui.control");
 }

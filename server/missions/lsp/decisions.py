@@ -105,7 +105,8 @@ class Questions:
             decision=decision.id,
             state=state,  # pyright: ignore[reportArgumentType]
             question=one_line(decision.question, 1000),
-            options=[] if decision.freeText else options,
+            options=options,
+            freeText=decision.freeText,
             answer=answer,
             by=by,
         )

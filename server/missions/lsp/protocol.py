@@ -352,7 +352,9 @@ class Decision(Payload):
     question: str
     """One or two sentences."""
     options: list[DecisionOption] = attrs.field(factory=list)
-    """Empty when any text is an answer."""
+    """What can be chosen."""
+    freeText: bool = False
+    """Whether any other text is an answer too."""
     answer: str | None = None
     """When answered."""
     by: str | None = None

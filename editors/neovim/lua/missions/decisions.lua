@@ -49,25 +49,33 @@ end
 ---@field label string
 ---@field detail? string
 
+--- The options of a question, and that it may be answered in words where it may.
+---@param options table[]
+---@param free_text? boolean
+---@return missions.Choice[]
+local function choices_of(options, free_text)
+  local choices = vim.tbl_map(function(option)
+    return { id = option.id, label = option.label, detail = option.detail or option.consequence }
+  end, options)
+  if free_text and #choices > 0 then
+    table.insert(choices, { label = "In your own words …" })
+  end
+  return choices
+end
+
 --- What a question can be answered with. Only the mission's status knows it when the question was opened
---- before this Neovim came, or when it may be answered in words as well.
+--- before this Neovim came.
 ---@param decision missions.Decision
 ---@param callback fun(question: string, choices: missions.Choice[])
 local function with_choices(decision, callback)
   if #(decision.options or {}) > 0 then
-    return callback(decision.question, decision.options)
+    return callback(decision.question, choices_of(decision.options, decision.freeText))
   end
   client.execute("status", { mission = decision.mission }, function(failure, result)
     local data = not failure and type(result) == "table" and result.data
     for _, known in ipairs(type(data) == "table" and data.decisions or {}) do
       if known.id == decision.decision then
-        local choices = vim.tbl_map(function(option)
-          return { id = option.id, label = option.label, detail = option.consequence }
-        end, known.options or {})
-        if known.freeText and #choices > 0 then
-          table.insert(choices, { label = "In your own words …" })
-        end
-        return callback(known.question, choices)
+        return callback(known.question, choices_of(known.options or {}, known.freeText))
       end
     end
     callback(decision.question, {})

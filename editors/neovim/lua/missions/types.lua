@@ -75,6 +75,7 @@
 ---@field state "opened"|"answered"|"withdrawn"
 ---@field question string
 ---@field options? missions.DecisionOption[]
+---@field freeText? boolean
 ---@field answer? string
 ---@field by? string
 

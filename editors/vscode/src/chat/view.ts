@@ -127,7 +127,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
     const cards = decisions.map((decision): Question => {
       const options = decision.options ?? [];
       const facts = this.questions().detailOf(decision.decision).split("\n").filter((line) => line !== "");
-      return { id: decision.decision, text: [decision.question, ...facts.map((fact) => `- ${fact}`)].join("\n"), buttons: options, freeText: options.length === 0 };
+      return { id: decision.decision, text: [decision.question, ...facts.map((fact) => `- ${fact}`)].join("\n"), buttons: options, freeText: decision.freeText ?? options.length === 0 };
     });
     if (this.keyIsMissing) cards.unshift(KEY_CARD);
     this.event({ type: "questions", questions: this.asked === undefined ? cards : [this.asked.question, ...cards] });

@@ -239,7 +239,7 @@ function card(question: Question): HTMLElement {
     words.label = "Your answer";
     made.append(
       words,
-      button("Answer", {}, () => {
+      button("Answer", buttons.length > 0 ? { secondary: "" } : {}, () => {
         if (words.value.trim() !== "") answer(words.value.trim())();
       }),
     );
