@@ -8,6 +8,7 @@ import sys
 import psutil
 import pytest
 
+from bench.make_store import make_store
 from support.editors import CodeServer, World, browser_page, vsix
 from support.vscode_mission import MissionsWindow, planned_demo, status_item
 
@@ -131,3 +132,17 @@ def test_a_mission_outlives_its_server_its_windows_and_its_editor_and_is_found_a
         window.until_tree("Paused, 1 missions")
     code_server.stop()
     world.assert_nothing_left()
+
+
+def test_many_missions_that_wait_are_one_message_and_not_one_each(
+    world: World, code_server: CodeServer
+) -> None:
+    make_store(world.store, 40)
+    code_server.install(vsix())
+    with browser_page(world) as page:
+        code_server.start()
+        window = MissionsWindow(page)
+        window.open(code_server.page_url())
+        window.toast("5 missions wait for you.", "Open Mission Control")
+        window.until_tree("Blocked / Failed, 10 missions")
+        assert [text for text in window.notifications() if "is blocked" in text] == []
