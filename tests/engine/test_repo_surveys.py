@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from missions import failpoints
-from missions.repo import commits, plain
+from missions.repo import commits, loose, plain
 from missions.repo.repository import Head
 from missions.repo.shadow import Shadow
 from missions.repo.snapshot import find_snapshot, take
@@ -224,7 +224,7 @@ def test_head_and_commits_are_read_from_their_files_only_where_these_are_plain(w
     repo = world.repo
     tip, base = world.git("rev-parse", "HEAD"), world.git("rev-parse", "HEAD~1")
     assert plain.head(repo.git_dir, repo.common_dir) == (tip, "main")
-    assert plain.chain(repo.common_dir, base, tip) == [tip]
+    assert loose.chain(repo.common_dir, base, tip) == [tip]
     assert plain.refs(repo.git_dir, repo.common_dir) == {"refs/heads/main": tip}
     # A commit whose content was exchanged is none.
     objects = repo.common_dir / "objects"
@@ -232,7 +232,7 @@ def test_head_and_commits_are_read_from_their_files_only_where_these_are_plain(w
     content = path.read_bytes()
     path.chmod(0o644)
     path.write_bytes(other.read_bytes())
-    assert plain.commit(repo.common_dir, tip) is None
+    assert loose.commit(repo.common_dir, tip) is None
     path.write_bytes(content)
     # Packed, it is git's business, and the answers are the same.
     world.git("branch", "topic", base)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from missions.model.errors import MissionError
-from missions.repo import plain
+from missions.repo import loose
 from missions.repo.changes import PathChange, parse_raw
 from missions.repo.index import has_git, look, set_submodule, stage
 from missions.repo.names import check_path, check_ref, check_sha, fields, lines_of
@@ -74,12 +74,12 @@ def exists(repo: Repository, sha: str) -> bool:
 
 def is_loose(repo: Repository, sha: str) -> bool:
     """Whether ``sha`` is the full name of a commit that was made lately, as far as that can be told without git."""
-    return plain.commit(repo.common_dir, sha) is not None
+    return loose.commit(repo.common_dir, sha) is not None
 
 
 def is_ancestor(repo: Repository, ancestor: str, descendant: str) -> bool:
     """Whether ``ancestor`` is reachable from ``descendant`` (a commit is its own ancestor)."""
-    if plain.chain(repo.common_dir, check_sha(ancestor), check_sha(descendant)) is not None:
+    if loose.chain(repo.common_dir, check_sha(ancestor), check_sha(descendant)) is not None:
         return True
     answer = repo.git.run(
         "merge-base", "--is-ancestor", check_sha(ancestor), check_sha(descendant), allowed=(0, 1)
@@ -89,7 +89,7 @@ def is_ancestor(repo: Repository, ancestor: str, descendant: str) -> bool:
 
 def between(repo: Repository, base: str, tip: str) -> list[Commit]:
     """The commits of ``base..tip``, oldest first."""
-    shas = plain.chain(repo.common_dir, check_sha(base), check_sha(tip))
+    shas = loose.chain(repo.common_dir, check_sha(base), check_sha(tip))
     if shas is None:
         shas = (
             repo.git.run("rev-list", "--reverse", "--topo-order", f"{base}..{tip}")
@@ -102,7 +102,7 @@ def between(repo: Repository, base: str, tip: str) -> list[Commit]:
 def read_commits(repo: Repository, shas: Iterable[str]) -> list[Commit]:
     """The commits of these names, in their order."""
     wanted = [check_sha(sha) for sha in shas]
-    found = {sha: content for sha in wanted if (content := plain.commit(repo.common_dir, sha)) is not None}
+    found = {sha: content for sha in wanted if (content := loose.commit(repo.common_dir, sha)) is not None}
     for sha, kind, content in read(repo.git, (sha for sha in wanted if sha not in found)):
         if kind != "commit":
             raise MissionError(
@@ -141,6 +141,14 @@ def changed_paths(repo: Repository, base: str, tip: str) -> list[PathChange]:
     """What differs between two commits; renames carry both names."""
     arguments = ("-r", "-z", "--raw", "-M", "--no-abbrev", "--ignore-submodules=none")
     return parse_raw(repo.git.run("diff-tree", *arguments, check_sha(base), check_sha(tip)).out)
+
+
+def touched_paths(repo: Repository, base: str, tip: str) -> set[str]:
+    """Every path that differs between two commits; both names of a rename."""
+    found = loose.differing(repo.common_dir, check_sha(base), check_sha(tip))
+    if found is not None:
+        return found
+    return {path for change in changed_paths(repo, base, tip) for path in change.paths}
 
 
 def commit_all(

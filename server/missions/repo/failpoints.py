@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from missions.repo import clone, git, history, lock, ref_update, restore, shadow
+from missions.repo import clone, git, history, lock, loose, ref_update, restore, shadow
 
 FAILPOINTS: tuple[str, ...] = (
     *git.FAILPOINTS,
@@ -10,6 +10,7 @@ FAILPOINTS: tuple[str, ...] = (
     *ref_update.FAILPOINTS,
     *shadow.FAILPOINTS,
     *history.FAILPOINTS,
+    *loose.FAILPOINTS,
     *restore.FAILPOINTS,
     *clone.FAILPOINTS,
 )

@@ -18,7 +18,7 @@ from typing import Any
 
 from missions import failpoints
 from missions.model.errors import MissionError, raise_if_scarce
-from missions.repo import plain, stamps
+from missions.repo import loose, plain, stamps
 from missions.repo.changes import parse_raw
 from missions.repo.git import Git
 from missions.repo.names import check_ref, fields
@@ -91,7 +91,8 @@ def save(repo: Repository, shadow: Shadow, head: str | None, *, staged: bool = T
     newly_staged = _newly_staged(repo.git, head) if staged or head is None else []
     tips = set(refs.values()) | {sha for sha in (head, *_logged(repo, known), *newly_staged) if sha}
     if not tips <= known:
-        copy_objects(repo.git, shadow.git, sorted(tips), known)
+        if not loose.copy_new(repo.common_dir, shadow.path, tips, known):
+            copy_objects(repo.git, shadow.git, sorted(tips), known)
         shadow.write(_KNOWN, ("\n".join(sorted(tips)) + "\n").encode())
     dot_git = repo.root / ".git"
     pointer = os.fsdecode(dot_git.read_bytes()) if dot_git.is_file() else None
@@ -118,7 +119,7 @@ def _refs(git: Git) -> dict[str, str]:
 def _logged(repo: Repository, known: set[str]) -> list[str]:
     """Commits that only a reflog names (after an amend, a reset or a stash); none if a log names lost objects."""
     named = plain.logged(repo.git_dir, repo.common_dir)
-    if named is not None and all(plain.commit(repo.common_dir, sha) is not None for sha in named - known):
+    if named is not None and all(loose.commit(repo.common_dir, sha) is not None for sha in named - known):
         return sorted(named)
     listing = repo.git.run("rev-list", "--reflog", "--no-walk", allowed=(0, 128, 129))
     return listing.out.decode("ascii").split() if listing.code == 0 else []
@@ -149,7 +150,7 @@ def _kept_files(repo: Repository, shadow: Shadow) -> Iterator[GitFile]:
             arguments = ("-w", "--no-filters", "--stdin-paths")
             sha = shadow.git.run("hash-object", *arguments, data=os.fsencode(f"{path}\n")).line
             yield GitFile(str(path), name, executable, sha, None, stamp)
-        elif (content := plain.read(path)) is not None:
+        elif (content := loose.read(path)) is not None:
             sha = _blob_name(content, repo.object_format())
             yield GitFile(str(path), name, executable, sha, content, stamp)
 

@@ -1,93 +1,60 @@
-"""HEAD, refs, reflogs and loose commits, read from their files where these are plain.
+"""HEAD, refs, reflogs and the index, read from their files where these are plain.
 
 Asking git costs a process each time; these files have one meaning, which git documents (gitrepository-layout). Whatever is
 not plain (a symbolic link, reftable, a packed commit, a linked work tree, a damaged file) gives ``None``: then git has to be
-asked. A commit is believed only if its content has the hash that its name says. This module never writes.
+asked. This module never writes.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import stat
-import zlib
 from pathlib import Path
 
-_LIMIT = 16 * 1024 * 1024
-"""Bytes; longer files are git's business."""
+from missions.repo import loose
+
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _LOG_LINE = re.compile(rb"^([0-9a-f]{40}(?:[0-9a-f]{24})?) ([0-9a-f]{40}(?:[0-9a-f]{24})?) ", re.MULTILINE)
 _BRANCHES = "refs/heads/"
-
-
-def read(path: Path | str, limit: int = _LIMIT) -> bytes | None:
-    """The content of a regular file of at most ``limit`` bytes, not through a symbolic link."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError):  # ValueError: a name with a zero byte
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
-            return None
-        try:
-            content = file.read(limit + 1)
-        except OSError:
-            return None
-    return content if len(content) <= limit else None
+_INDEX_LIMIT = 256 * 1024
+"""Bytes, for some thousand files; git reads a longer index faster."""
 
 
 def head(git_dir: Path, common_dir: Path) -> tuple[str, str] | None:
     """Commit and branch that HEAD names, if it names a branch with a loose commit."""
-    target = _symbolic(read(git_dir / "HEAD"))
+    target = _symbolic(loose.read(git_dir / "HEAD"))
     if target is None or not target.startswith(_BRANCHES) or ".." in target:
         return None
-    sha = _name(read(common_dir / target))
-    if sha is None or commit(common_dir, sha) is None:
+    sha = _name(loose.read(common_dir / target))
+    if sha is None or loose.commit(common_dir, sha) is None:
         return None
     return sha, target.removeprefix(_BRANCHES)
 
 
-def commit(common_dir: Path, sha: str) -> bytes | None:
-    """The content of a loose commit (headers, an empty line, the message)."""
-    if not _SHA.match(sha):
+def index(git_dir: Path) -> dict[str, str | None] | None:
+    """Paths in the index of a repository with SHA-1 names, and the commit of those that are submodules (gitformat-index)."""
+    content = loose.read(git_dir / "index", _INDEX_LIMIT)
+    if content is None or content[:4] != b"DIRC" or int.from_bytes(content[4:8], "big") not in (2, 3):
         return None
-    packed = read(common_dir / "objects" / sha[:2] / sha[2:])
-    if packed is None:
-        return None
-    unpacker = zlib.decompressobj()
-    try:
-        raw = unpacker.decompress(packed, _LIMIT)
-    except zlib.error:
-        return None
-    kind, _, content = raw.partition(b"\0")
-    if not unpacker.eof or kind != b"commit %d" % len(content):
-        return None
-    digest = hashlib.sha1(raw, usedforsecurity=False) if len(sha) == 40 else hashlib.sha256(raw)
-    return content if digest.hexdigest() == sha else None
-
-
-def parents(content: bytes) -> list[str]:
-    """The parents that a commit's content names."""
-    lines = content.partition(b"\n\n")[0].split(b"\n")
-    return [line[7:].decode("ascii", "replace") for line in lines if line.startswith(b"parent ")]
-
-
-def chain(common_dir: Path, base: str, tip: str, limit: int = 200) -> list[str] | None:
-    """The commits from ``base`` (without it) to ``tip``, oldest first, if it is one line of at most ``limit`` loose ones."""
-    if os.path.lexists(common_dir / "info" / "grafts"):
-        return None
-    found: list[str] = []
-    at = tip
-    while at != base:
-        content = commit(common_dir, at)
-        above = parents(content) if content is not None else []
-        if len(above) != 1 or len(found) == limit:
+    found: dict[str, str | None] = {}
+    at, end = 12, len(content) - 20
+    for _ in range(int.from_bytes(content[8:12], "big")):
+        flags = int.from_bytes(content[at + 60 : at + 62], "big")
+        start = at + (64 if flags & 0x4000 else 62)
+        stop = content.find(b"\0", start)
+        if not start < stop < end:
             return None
-        found.append(at)
-        at = above[0]
-    return found[::-1]
+        mode = int.from_bytes(content[at + 24 : at + 28], "big")
+        found[os.fsdecode(content[start:stop])] = (
+            content[at + 40 : at + 60].hex() if mode == 0o160000 else None
+        )
+        at += (stop - at) // 8 * 8 + 8
+    while at < end:
+        # An extension that must be understood begins with a small letter: a split or a sparse index.
+        if not content[at : at + 1].isupper():
+            return None
+        at += 8 + int.from_bytes(content[at + 4 : at + 8], "big")
+    return found if at == end else None
 
 
 def refs(git_dir: Path, common_dir: Path) -> dict[str, str] | None:
@@ -105,7 +72,7 @@ def refs(git_dir: Path, common_dir: Path) -> dict[str, str] | None:
         name = path.relative_to(common_dir).as_posix()
         if name.endswith(".lock"):
             continue
-        content = read(path)
+        content = loose.read(path)
         target, sha = _symbolic(content), _name(content)
         if target is not None:
             symbolic[name] = target
@@ -129,7 +96,7 @@ def logged(git_dir: Path, common_dir: Path) -> set[str] | None:
     if files is None:
         return None
     for path in files:
-        content = read(path)
+        content = loose.read(path)
         if content is None:
             return None
         for pair in _LOG_LINE.findall(content):
@@ -140,7 +107,7 @@ def logged(git_dir: Path, common_dir: Path) -> set[str] | None:
 def _packed(path: Path) -> dict[str, str] | None:
     if not os.path.lexists(path):
         return {}
-    content = read(path)
+    content = loose.read(path)
     if content is None:
         return None
     found: dict[str, str] = {}

@@ -175,6 +175,9 @@ class Repository:
 
     def tracked(self) -> dict[str, str | None]:
         """Paths in the index; the value is the commit for a submodule, else None."""
+        known = plain.index(self.git_dir) if self.object_format() == "sha1" else None
+        if known is not None:
+            return known
         found: dict[str, str | None] = {}
         for entry in fields(self.git.run("ls-files", "--stage", "-z").out):
             meta, _, path = entry.partition("\t")

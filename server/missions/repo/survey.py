@@ -12,14 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from missions.repo import stamps
-from missions.repo.changes import PathChange
 from missions.repo.index import look, stage
 from missions.repo.protection import Setting
 from missions.repo.repository import Change, Head, Repository
 from missions.repo.scan import scan
 from missions.repo.shadow import Shadow
 from missions.repo.stamps import Stamp
-from missions.repo.tree import INDEX, TreeState, capture_paths, compare, known_paths
+from missions.repo.tree import INDEX, TreeState, capture_paths, changed_names, known_paths
 
 _RULES = ("info/exclude", "info/attributes", "info/sparse-checkout")
 
@@ -31,7 +30,7 @@ class Survey:
     state: TreeState
     changes: tuple[Change, ...]
     ignored: tuple[str, ...]
-    compared: dict[str, list[PathChange]] = field(default_factory=dict[str, list[PathChange]], compare=False)
+    compared: dict[str, set[str]] = field(default_factory=dict[str, set[str]], compare=False)
 
     @property
     def dirty(self) -> set[str]:
@@ -85,10 +84,10 @@ class Surveyor:
         self._last = None
         return self._ask(basis)
 
-    def changes(self, before: TreeState, now: Survey) -> list[PathChange]:
-        """What differs from an earlier state, as :func:`missions.repo.tree.compare` says it for this repository."""
+    def changed(self, before: TreeState, now: Survey) -> set[str]:
+        """Every path that differs from an earlier state, as :func:`missions.repo.tree.compare` says it for this repository."""
         if before.tree not in now.compared:
-            now.compared[before.tree] = compare(self._shadow, before, now.state, self._repo)
+            now.compared[before.tree] = changed_names(self._shadow, before, now.state, self._repo)
         return now.compared[before.tree]
 
     def _ask(self, basis: _Basis | None) -> Survey:

@@ -11,9 +11,11 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from missions.repo import loose
 from missions.repo.changes import SUBMODULE_MODE, PathChange, parse_raw
 from missions.repo.git import Git, GitError
 from missions.repo.index import has_git, look, set_submodule, stage
+from missions.repo.loose import Entry
 from missions.repo.names import check_sha, fields
 from missions.repo.objects import read, sizes
 from missions.repo.repository import Repository
@@ -117,6 +119,24 @@ def compare(
         return changes
     same = _only_line_endings(shadow.git, repo.git, changes)
     return [change for change in changes if change not in same]
+
+
+def changed_names(shadow: Shadow, before: TreeState, after: TreeState, repo: Repository) -> set[str]:
+    """Every path that :func:`compare` names for this repository, found without git where the shadow has the two states loose."""
+    found = loose.differing_entries(shadow.path, before.tree, after.tree) if before != after else {}
+    if found is not None and all(_surely_other(shadow, old, new) for old, new in found.values()):
+        return set(found)
+    return {path for change in compare(shadow, before, after, repo) for path in change.paths}
+
+
+def _surely_other(shadow: Shadow, old: Entry | None, new: Entry | None) -> bool:
+    """Whether two entries that are not the same differ by more than line endings, as far as that can be told without git."""
+    if old is None or new is None or old.mode != new.mode or not old.is_file:
+        return True
+    one, other = (loose.read_object(shadow.path, entry.sha, "blob") for entry in (old, new))
+    if one is None or other is None:
+        return False
+    return one[1].replace(b"\r\n", b"\n") != other[1].replace(b"\r\n", b"\n")
 
 
 def differing_paths(shadow: Shadow, before: TreeState, after: TreeState) -> list[PathChange]:

@@ -128,8 +128,7 @@ class Workplace:
         return self._changed(start, self._surveyor.survey())
 
     def _changed(self, start: RunStart, found: Survey) -> list[str]:
-        changes = self._surveyor.changes(start.snapshot.state, found)
-        return sorted({path for change in changes for path in change.paths})
+        return sorted(self._surveyor.changed(start.snapshot.state, found))
 
     def worker_facts(
         self,
@@ -174,8 +173,7 @@ class Workplace:
         repo = self.repository
         ancestor = bool(tip) and commits.is_ancestor(repo, base, tip)
         made = commits.between(repo, base, tip) if ancestor else []
-        changes = commits.changed_paths(repo, base, tip) if tip else []
-        found = ancestor, made, sorted({path for change in changes for path in change.paths})
+        found = ancestor, made, sorted(commits.touched_paths(repo, base, tip)) if tip else []
         self._history = ((base, tip), found)
         return found
 
