@@ -48,7 +48,7 @@ labs: dev ## the real editors below .cache/lab (LABS="neovim emacs" for some)
 
 pictures: dev labs vsix ## the pictures of README and docs, made by the tests that show them to be true
 	@$(BIN)/python docs/pictures/terminal.py docs/pictures/demo.svg "missions demo --fast" \
-	    sh -c 'cd "$$(mktemp -d)" && exec "$$0" demo --fast --keep tally' "$(abspath $(BIN))/missions"
+	    sh -c 'cd "$$(mktemp -d)" && PATH=$$0:$$PATH && exec missions demo --fast --keep tally' "$(abspath $(BIN))"
 	@MISSIONS_PICTURES="$(CURDIR)/docs/pictures" $(BIN)/python -m pytest tests/editors -k picture
 
 clean: ## what was built or downloaded, but not .venv

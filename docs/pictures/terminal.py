@@ -66,6 +66,7 @@ def svg(lines: list[str], title: str) -> str:
     for text in AnsiDecoder().decode("\n".join(lines)):
         text.rstrip()
         console.print(text if text else Text(" "), no_wrap=True, crop=True)
+    console.print()  # rich cuts the feet of its last line
     picture = console.export_svg(title=title, unique_id="terminal")
     # The fonts that rich names live on other people's servers; every reader has a monospace of their own.
     picture = re.sub(r"@font-face \{.*?\}|<!--.*?-->", "", picture, flags=re.DOTALL)

@@ -95,10 +95,11 @@ def test_without_an_open_mission_the_status_line_is_empty_unless_something_is_wr
         """return vim.tbl_map(require("missions.status").line, {
           { line = "no open mission", counts = { completed = 3 }, health = "ok" },
           { line = "mission: running", counts = { running = 1 } },
+          { line = "mission: blocked · no_handoff", counts = { blocked = 1 } },
           { line = "no open mission", counts = {}, health = "error" },
         })"""
     )
-    assert lines == ["", "mission: running", "✗ no open mission"]
+    assert lines == ["", "mission: running", "mission: blocked · no handoff", "✗ no open mission"]
 
 
 def test_what_waits_for_the_user_is_said_once_and_what_waits_for_others_is_not(plain_vim: Editor) -> None:

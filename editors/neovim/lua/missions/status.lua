@@ -20,7 +20,8 @@ function M.line(status)
     return ""
   end
   local sign = ({ attention = "! ", error = "✗ " })[status.health] or ""
-  return (sign .. status.line:gsub("[%c]", " ")):gsub("%%", "%%%%")
+  -- The reason of a block is one word with underscores, for programs.
+  return (sign .. status.line:gsub("[%c_]", " ")):gsub("%%", "%%%%")
 end
 
 local ASKS = { decision = true, confirmation = true, budget = true }
