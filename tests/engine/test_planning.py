@@ -101,7 +101,7 @@ async def test_the_planner_answers_each_comment_on_the_plan(caller: Caller, tmp_
             {"name": "mission_revise_plan", "input": {"reason": "comment", "operations": [change]}},
             {
                 "name": "mission_answer_comment",
-                "input": {"comment": "{{text:(c\\d+)}}", "answer": "The title names the ties."},
+                "input": {"comment": "{{text:\\((c\\d+)\\)}}", "answer": "The title names the ties."},
             },
         ),
         rule("Done.", {"text": "comments", "step": 1}),
