@@ -14,6 +14,7 @@ from missions import failpoints
 from missions.repo import commits, loose, plain
 from missions.repo.history import save
 from missions.repo.loose import copy_new
+from missions.repo.shadow import Shadow
 from missions.repo.tree import capture, changed_names, compare
 from support.repositories import Playground
 
@@ -167,6 +168,26 @@ def test_a_new_commit_is_copied_whole(world: Playground, packing: Callable[[], b
     assert not packing()
     world.git("fsck", "--strict", "--connectivity-only", after, cwd=shadow.path)
     assert world.git("ls-tree", "-r", after, cwd=shadow.path) == world.git("ls-tree", "-r", after)
+
+
+def test_longer_names_and_linked_work_trees_are_read_and_copied_too(tmp_path: Path) -> None:
+    world = Playground(tmp_path, commit=False)
+    shutil.rmtree(world.root / ".git")
+    world.git("init", "-q", "-b", "main", "--object-format=sha256")
+    world.write("deep/a.txt", "one\n")
+    base = world.commit("one")
+    world.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "linked"))
+    for root in (world.root, tmp_path / "linked"):
+        world.root = root
+        repo, shadow = world.repo, Shadow(root, tmp_path / f"{root.name}.git")
+        shadow.prepare("sha256", b"")
+        save(repo, shadow, base)
+        world.write("deep/a.txt", f"{root.name}\n")
+        tip = world.commit("two")
+        assert loose.differing(repo.common_dir, base, tip) == {"deep/a.txt"}
+        assert repo.tracked() == {"deep/a.txt": None}
+        save(repo, shadow, tip, staged=False)
+        world.git("fsck", "--strict", "--connectivity-only", tip, cwd=shadow.path)
 
 
 def test_a_copy_that_would_lack_something_is_left_to_git(world: Playground) -> None:
