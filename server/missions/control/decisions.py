@@ -17,7 +17,7 @@ from missions.model.errors import MissionError
 from missions.model.mission import Decision, Mission
 from missions.model.plain_text import one_line
 from missions.store.catalog import MissionSummary, list_missions, view_mission
-from missions.store.journal import JournalReader
+from missions.store.journal import events_of
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,12 @@ def settled(caller: Caller, mission_id: str) -> list[Settled]:
     """The decisions of a mission that are not open any more, in the order in which they ended."""
     asked: dict[str, Decision] = {}
     found: list[Settled] = []
-    for record in JournalReader(caller.store.mission(mission_id)).read_new():
-        if record.type == ev.DecisionRequested.type:
-            decision = Decision.model_validate(record.data["decision"])
-            asked[decision.id] = decision
-        elif record.type == ev.DecisionAnswered.type:
-            decision = asked.pop(str(record.data.get("decisionId")), None)
-            if decision is not None:
-                found.append(_answered(decision, record.data, record.ts))
+    directory = caller.store.mission(mission_id)
+    for record, event in events_of(directory, ev.DecisionRequested, ev.DecisionAnswered):
+        if isinstance(event, ev.DecisionRequested):
+            asked[event.decision.id] = event.decision
+        elif (decision := asked.pop(event.decisionId, None)) is not None:
+            found.append(_answered(decision, event, record.ts))
     mission = load(caller, mission_id)
     gone = [d for d in asked.values() if mission.decision(d.id) is None]
     return [*(_withdrawn(d, mission.plan.version) for d in gone), *found]
@@ -98,14 +96,11 @@ def _withdrawn(decision: Decision, version: int) -> Settled:
     return Settled(decision.id, decision.question, None, "", decision.requestedAt, why)
 
 
-def _answered(decision: Decision, data: dict[str, Any], at: str) -> Settled:
-    given = str(data.get("answer") or "")
-    option = next((o for o in decision.options if o.id == given), None)
-    who: dict[str, Any] = data.get("by") or {}
-    by = " ".join(str(part) for part in (who.get("user"), who.get("face")) if part)
-    return Settled(
-        decision.id, decision.question, option.label if option else given, by, at, data.get("text")
-    )
+def _answered(decision: Decision, event: ev.DecisionAnswered, at: str) -> Settled:
+    option = next((o for o in decision.options if o.id == event.answer), None)
+    by = " ".join(part for part in (event.by.get("user"), event.by.get("face")) if part)
+    said = option.label if option else event.answer
+    return Settled(decision.id, decision.question, said, by, at, event.text)
 
 
 def too_late(caller: Caller, mission_id: str, decision_id: str | None) -> MissionError | None:

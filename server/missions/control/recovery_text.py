@@ -12,51 +12,40 @@ from missions.model import events as ev
 from missions.model.markdown_text import inline, lines
 from missions.model.mission import Mission, Run
 from missions.model.recovery import OUTCOMES
-from missions.store.journal import JournalReader
+from missions.store.journal import events_of
 from missions.store.layout import MissionDir
-from missions.store.records import Record
 
 _MEANING = {option.outcome: option.description for option in OUTCOMES}
 
 
 def outcome_text(directory: MissionDir, mission: Mission, run: Run) -> str:
-    """The outcome of one recovery run."""
-    records = JournalReader(directory).read_new()
-    began = next((r.seq for r in records if _is(r, ev.RecoveryDispatched, run)), 0)
-    chosen = next((r for r in records if _is(r, ev.RecoveryOutcomeChosen, run)), None)
-    failed = next((r for r in records if _is(r, ev.RecoveryFailed, run)), None)
+    """The outcome of one recovery run. Raises ``store_corrupt``."""
     about = mission.run(run.itemId)
-    head = [f"# Outcome: {chosen.data['chosen'] if chosen else 'none'}", ""]
-    if about is not None:
-        head += [f"- About: {inline(about.runId)}"]
+    head = [f"- About: {inline(about.runId)}"] if about is not None else []
     head += [f"- Recovery: {inline(run.runId)}, attempt {run.attempt}"]
-    if chosen is None:
-        why = (
-            str(failed.data.get("error") or "It ended without a choice.")
-            if failed
-            else "It is not chosen yet."
-        )
-        return "\n".join([*head, "", lines(why), ""])
-    end = chosen.seq
-    parts = [*head, f"- Chosen: {chosen.ts}", "", _MEANING.get(str(chosen.data["chosen"]), ""), ""]
-    parts += ["## Why", "", lines(str(chosen.data.get("reason") or "No reason was given.")), ""]
-    parts += _changed(directory, records, began, end)
-    parts += _asked(records, run)
-    return "\n".join(parts).rstrip() + "\n"
+    ends = events_of(directory, ev.RecoveryOutcomeChosen, ev.RecoveryFailed)
+    ended = [(record, event) for record, event in ends if event.runId == run.runId]
+    for record, event in ended:
+        if isinstance(event, ev.RecoveryOutcomeChosen):
+            title = f"# Outcome: {event.chosen}"
+            parts = [title, "", *head, f"- Chosen: {record.ts}", "", _MEANING.get(event.chosen, ""), ""]
+            parts += ["## Why", "", lines(event.reason or "No reason was given."), ""]
+            parts += _changed(directory, run, record.seq)
+            parts += _asked(directory, run)
+            return "\n".join(parts).rstrip() + "\n"
+    failed = next((event for _, event in ended if isinstance(event, ev.RecoveryFailed)), None)
+    why = "It is not chosen yet." if failed is None else failed.error or "It ended without a choice."
+    return "\n".join(["# Outcome: none", "", *head, "", lines(why), ""])
 
 
-def _is(record: Record, kind: type[ev.Event], run: Run) -> bool:
-    return record.type == kind.type and record.data.get("runId") == run.runId
-
-
-def _changed(directory: MissionDir, records: list[Record], began: int, end: int) -> Iterator[str]:
-    """The versions of the plan that were written while this recovery was at work."""
+def _changed(directory: MissionDir, run: Run, end: int) -> Iterator[str]:
+    """The versions of the plan that were written while this recovery was at work; ``end`` is the number of its last record."""
+    starts = events_of(directory, ev.RecoveryDispatched)
+    began = next((record.seq for record, event in starts if event.runId == run.runId), 0)
     written = {
-        int(r.data["planVersion"])
-        for r in records
-        if r.type == ev.InteractivePlanRevised.type
-        and began < r.seq < end
-        and r.data.get("by") == "orchestrator"
+        event.planVersion
+        for record, event in events_of(directory, ev.InteractivePlanRevised)
+        if began < record.seq < end and event.by == "orchestrator"
     }
     for one in revisions(directory) if written else []:
         if one.version in written:
@@ -66,11 +55,10 @@ def _changed(directory: MissionDir, records: list[Record], began: int, end: int)
             yield ""
 
 
-def _asked(records: list[Record], run: Run) -> Iterator[str]:
-    for record in records:
-        decision = record.data.get("decision") if record.type == ev.DecisionRequested.type else None
-        if isinstance(decision, dict) and decision.get("runId") == run.runId:  # pyright: ignore[reportUnknownMemberType]
+def _asked(directory: MissionDir, run: Run) -> Iterator[str]:
+    for _, event in events_of(directory, ev.DecisionRequested):
+        if event.decision.runId == run.runId:
             yield "## The question"
             yield ""
-            yield lines(str(decision.get("question", "")))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+            yield lines(event.decision.question)
             yield ""

@@ -11,7 +11,7 @@ from missions.control.caller import Caller
 from missions.model import events as ev
 from missions.model.plan_diff import plan_diff
 from missions.store.blobs import plan_of
-from missions.store.journal import JournalReader
+from missions.store.journal import events_of
 from missions.store.layout import MissionDir
 
 
@@ -36,16 +36,14 @@ def revisions(directory: MissionDir) -> list[Revision]:
     load = plan_of(directory)
     found: list[Revision] = []
     before = None
-    for record in JournalReader(directory).read_new():
-        if record.type not in (ev.InteractivePlanWritten.type, ev.InteractivePlanRevised.type):
-            continue
-        plan = load(str(record.data["blob"]))
+    for record, event in events_of(directory, ev.InteractivePlanWritten, ev.InteractivePlanRevised):
+        plan = load(event.blob)
         found.append(
             Revision(
-                int(record.data["planVersion"]),
+                event.planVersion,
                 record.ts,
-                str(record.data.get("by") or ""),
-                record.data.get("reason"),
+                event.by,
+                event.reason,
                 plan.title,
                 tuple(plan_diff(before, plan)) if before is not None else (),
             )
@@ -79,12 +77,12 @@ class Remark:
 def remarks(caller: Caller, mission_id: str) -> list[Remark]:
     """Every comment on a mission's plan, oldest first."""
     found: dict[str, Remark] = {}
-    for record in JournalReader(caller.store.mission(mission_id)).read_new():
-        name = str(record.data.get("commentId"))
-        if record.type == ev.PlanCommentAdded.type:
-            who: dict[str, str] = record.data.get("by") or {}
-            by = " ".join(part for part in (who.get("user"), who.get("face")) if part)
-            found[name] = Remark(name, str(record.data["path"]), str(record.data["text"]), by, record.ts)
-        elif record.type == ev.PlanCommentAnswered.type and name in found:
-            found[name].answer = str(record.data["answer"])
+    directory = caller.store.mission(mission_id)
+    for record, event in events_of(directory, ev.PlanCommentAdded, ev.PlanCommentAnswered):
+        name = event.commentId
+        if isinstance(event, ev.PlanCommentAdded):
+            by = " ".join(part for part in (event.by.get("user"), event.by.get("face")) if part)
+            found[name] = Remark(name, event.path, event.text, by, record.ts)
+        elif name in found:
+            found[name].answer = event.answer
     return list(found.values())

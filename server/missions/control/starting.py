@@ -22,7 +22,7 @@ from missions.model.schedule import Unit, next_unit
 from missions.settings import LoadedSettings
 from missions.store.blobs import plan_of
 from missions.store.inbox import Expect
-from missions.store.journal import JournalReader, utc_now
+from missions.store.journal import events_of, utc_now
 from missions.store.lock import read_lock_info
 
 if TYPE_CHECKING:
@@ -238,13 +238,8 @@ def settings_for_run(caller: Caller, mission: Mission, accept: Collection[str] =
 
 def _accepted(caller: Caller, mission_id: str) -> set[str]:
     """The gates that were answered with yes at the start, whoever asked; the journal is still short then."""
-    records = JournalReader(caller.store.mission(mission_id)).read_new()
-    return {
-        str(gate)
-        for record in records
-        if record.type == MissionExecutionStarted.type
-        for gate in record.data.get("gates", [])
-    }
+    started = events_of(caller.store.mission(mission_id), MissionExecutionStarted)
+    return {gate for _, event in started for gate in event.gates}
 
 
 def runner(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from missions.lsp import protocol, starting
 from missions.lsp.confirmations import choose
@@ -75,17 +75,17 @@ class Questions:
 
     def _how_answered(self, mission_id: str, decision_id: str) -> tuple[str | None, str | None]:
         """The answer and who gave it, from the journal's end."""
-        from missions.store.journal import JournalReader
+        from missions.model.events import DecisionAnswered
+        from missions.store.journal import events_of
 
         try:
-            records = JournalReader(self._session.store.mission(mission_id)).read_new()
+            answers = [e for _, e in events_of(self._session.store.mission(mission_id), DecisionAnswered)]
         except MissionError:
             return None, None
-        for record in reversed(records):
-            if record.type == "decision_answered" and record.data.get("decisionId") == decision_id:
-                by = cast("dict[str, str]", record.data.get("by") or {})
-                who = " ".join(part for part in (by.get("face"), by.get("user")) if part)
-                return str(record.data.get("text") or record.data.get("answer")), who or None
+        for event in reversed(answers):
+            if event.decisionId == decision_id:
+                who = " ".join(part for part in (event.by.get("face"), event.by.get("user")) if part)
+                return event.text or event.answer, who or None
         return None, None
 
     def _send(

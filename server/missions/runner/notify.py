@@ -29,7 +29,7 @@ from missions.model import events as ev
 from missions.model.errors import MissionError
 from missions.model.mission import Mission
 from missions.model.plain_text import one_line
-from missions.model.recovery import CATEGORIES, BlockCategory
+from missions.model.recovery import CATEGORIES
 from missions.settings import NotifySettings
 from missions.store.files import atomic_write
 from missions.store.journal import JournalReader
@@ -187,34 +187,31 @@ def _said(record: Record, mission: Mission) -> _Said | None:
     if record.type == ev.MissionComplete.type:
         message = "All milestones have passed their validation."
         return _Said(record.seq, {**_base("complete", mission), **facts, "message": message})
-    if record.type == ev.DecisionRequested.type:
-        decision = record.data.get("decision", {})
-        event = "budget" if decision.get("kind") == "budget" else "decision"
-        options = [
-            {"id": o.get("id"), "label": one_line(str(o.get("label", "")), 80)}
-            for o in decision.get("options", [])
-        ]
+    if record.type not in (ev.DecisionRequested.type, ev.MissionBlockRecorded.type):
+        return None
+    event = ev.parse_event(record.type, record.data)
+    if isinstance(event, ev.DecisionRequested):
+        decision = event.decision
         payload = {
-            **_base(event, mission),
+            **_base("budget" if decision.kind == "budget" else "decision", mission),
             **facts,
-            "decision": decision.get("id"),
-            "message": one_line(str(decision.get("question", "")), 500),
-            "options": options,
+            "decision": decision.id,
+            "message": one_line(decision.question, 500),
+            "options": [{"id": o.id, "label": one_line(o.label, 80)} for o in decision.options],
         }
-        return _Said(record.seq, payload, decision=str(decision.get("id")))
-    if record.type == ev.MissionBlockRecorded.type:
-        block = record.data.get("block", {})
-        category: BlockCategory = block.get("reasonCategory", "manual")
-        row = CATEGORIES.get(category)
-        if row is None or row.decision:
+        return _Said(record.seq, payload, decision=decision.id)
+    if isinstance(event, ev.MissionBlockRecorded):
+        block = event.block
+        row = CATEGORIES[block.reasonCategory]
+        if row.decision:
             return None  # told by its decision
         payload = {
             **_base("blocked", mission),
             **facts,
-            "category": category,
-            "message": one_line(f"{row.shown} {block.get('message', '')}", 500),
+            "category": block.reasonCategory,
+            "message": one_line(f"{row.shown} {block.message}", 500),
         }
-        return _Said(record.seq, payload, block=str(block.get("timestamp")))
+        return _Said(record.seq, payload, block=block.timestamp)
     return None
 
 

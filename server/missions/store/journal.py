@@ -11,13 +11,14 @@ import functools
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from missions.model.errors import MissionError
+from missions.model.event_base import Event, parse_event
 from missions.store.files import AppendFile, atomic_write, failure, rename
 from missions.store.layout import MissionDir
 from missions.store.lock import FileLock
@@ -293,6 +294,20 @@ class JournalWriter:
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         self._file.close()
+
+
+_E = TypeVar("_E", bound=Event)
+
+
+def events_of(directory: MissionDir, *kinds: type[_E]) -> Iterator[tuple[Record, _E]]:
+    """The events of these kinds that a mission's journal holds, oldest first, each with its record.
+
+    Raises ``store_corrupt`` where the data of one is impossible: a whole record may still be of another version, or forged.
+    """
+    wanted = {kind.type for kind in kinds}
+    for record in JournalReader(directory).read_new():
+        if record.type in wanted:
+            yield record, cast("_E", parse_event(record.type, record.data))
 
 
 def utc_now() -> str:
