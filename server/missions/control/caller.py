@@ -66,3 +66,8 @@ def work_tree(cwd: Path) -> Path:
     """
     here = cwd.resolve()
     return next((place for place in (here, *here.parents) if (place / ".git").exists()), here)
+
+
+def who(by: Mapping[str, str]) -> str:
+    """The user and the face that a record names, in words; empty if it names neither."""
+    return " ".join(part for part in (by.get("user"), by.get("face")) if part)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from missions.control.caller import Caller
+from missions.control.caller import Caller, who
 from missions.control.queries import load, now
 from missions.model import events as ev
 from missions.model.errors import MissionError
@@ -98,9 +98,8 @@ def _withdrawn(decision: Decision, version: int) -> Settled:
 
 def _answered(decision: Decision, event: ev.DecisionAnswered, at: str) -> Settled:
     option = next((o for o in decision.options if o.id == event.answer), None)
-    by = " ".join(part for part in (event.by.get("user"), event.by.get("face")) if part)
     said = option.label if option else event.answer
-    return Settled(decision.id, decision.question, said, by, at, event.text)
+    return Settled(decision.id, decision.question, said, who(event.by), at, event.text)
 
 
 def too_late(caller: Caller, mission_id: str, decision_id: str | None) -> MissionError | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from missions.control.caller import Caller
+from missions.control.caller import Caller, who
 from missions.model import events as ev
 from missions.model.plan_diff import plan_diff
 from missions.store.blobs import plan_of
@@ -81,8 +81,7 @@ def remarks(caller: Caller, mission_id: str) -> list[Remark]:
     for record, event in events_of(directory, ev.PlanCommentAdded, ev.PlanCommentAnswered):
         name = event.commentId
         if isinstance(event, ev.PlanCommentAdded):
-            by = " ".join(part for part in (event.by.get("user"), event.by.get("face")) if part)
-            found[name] = Remark(name, event.path, event.text, by, record.ts)
+            found[name] = Remark(name, event.path, event.text, who(event.by), record.ts)
         elif name in found:
             found[name].answer = event.answer
     return list(found.values())

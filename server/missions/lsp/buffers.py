@@ -140,13 +140,12 @@ class UnsavedFiles:
 def _changed_files(cwd: Path, before: str, after: str) -> set[str]:
     """Absolute paths of what differs between two commits; nothing if the repository cannot be asked."""
     from missions.model.errors import MissionError
-    from missions.repo.changes import all_paths
-    from missions.repo.commits import changed_paths
+    from missions.repo.commits import touched_paths
     from missions.repo.repository import Repository
 
     try:
         repo = Repository.find(cwd)
-        return {str((repo.root / path).resolve()) for path in all_paths(changed_paths(repo, before, after))}
+        return {str((repo.root / path).resolve()) for path in touched_paths(repo, before, after)}
     except MissionError as error:
         _log.info("what changed in %s is not known: %s", cwd, error)
         return set()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from missions.model.errors import MissionError
 from missions.repo import loose
-from missions.repo.changes import PathChange, parse_raw
+from missions.repo.changes import PathChange, all_paths, parse_raw
 from missions.repo.index import has_git, look, set_submodule, stage
 from missions.repo.names import check_path, check_ref, check_sha, fields, lines_of
 from missions.repo.objects import read
@@ -148,7 +148,7 @@ def touched_paths(repo: Repository, base: str, tip: str) -> set[str]:
     found = loose.differing(repo.common_dir, check_sha(base), check_sha(tip))
     if found is not None:
         return found
-    return {path for change in changed_paths(repo, base, tip) for path in change.paths}
+    return set(all_paths(changed_paths(repo, base, tip)))
 
 
 def commit_all(

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from missions.repo import loose
-from missions.repo.changes import SUBMODULE_MODE, PathChange, parse_raw
+from missions.repo.changes import SUBMODULE_MODE, PathChange, all_paths, parse_raw
 from missions.repo.git import Git, GitError
 from missions.repo.index import has_git, look, set_submodule, stage
 from missions.repo.loose import Entry
@@ -126,7 +126,7 @@ def changed_names(shadow: Shadow, before: TreeState, after: TreeState, repo: Rep
     found = loose.differing_entries(shadow.path, before.tree, after.tree) if before != after else {}
     if found is not None and all(_surely_other(shadow, old, new) for old, new in found.values()):
         return set(found)
-    return {path for change in compare(shadow, before, after, repo) for path in change.paths}
+    return set(all_paths(compare(shadow, before, after, repo)))
 
 
 def _surely_other(shadow: Shadow, old: Entry | None, new: Entry | None) -> bool:
